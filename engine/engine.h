@@ -20,11 +20,11 @@
 namespace prefixd {
 
 struct EngineOptions {
-  int threads = 1;          // workers of a forward pass, the engine thread among them
-  int max_rows = 32;        // rows in the batch at once; more cost each other time
+  int threads = 1;    // workers of a forward pass, the engine thread among them
+  int max_rows = 32;  // rows in the batch at once; more cost each other time
   int max_queued_rows = 256;
-  int step_tokens = 256;    // tokens of one step; more: faster prompts, longer pauses for others
-  int pages = 0;            // of the KV cache, kPageSize positions each
+  int step_tokens = 256;  // tokens of one step; more: faster prompts, longer pauses for others
+  int pages = 0;          // of the KV cache, kPageSize positions each
 };
 
 // What the engine is doing, for status and metrics.
@@ -39,6 +39,8 @@ struct EngineStats {
   int64_t preemptions = 0;
   double tokens_per_second = 0.0;  // generated, over the last seconds
 };
+
+class EngineLoop;
 
 // Thread-safe.
 class Engine {
@@ -62,8 +64,8 @@ class Engine {
   // pages), RESOURCE_EXHAUSTED when the queue is full, UNAVAILABLE after Drain.
   absl::StatusOr<RequestId> Submit(GenerationRequest request, std::shared_ptr<GenerationSink> sink);
 
-  // Takes the request out before the next step; its sink gets CANCELLED unless it has ended. Unknown
-  // ids are ignored.
+  // Takes the request out before the next step; its sink gets CANCELLED unless it has ended.
+  // Unknown ids are ignored.
   void Cancel(RequestId id);
 
   // No new requests from now on. Returns when all have ended, or cancels those left at `deadline`
@@ -73,11 +75,9 @@ class Engine {
   EngineStats stats() const;
 
  private:
-  class Loop;
+  explicit Engine(std::unique_ptr<EngineLoop> loop);
 
-  Engine(std::unique_ptr<Loop> loop);
-
-  const std::unique_ptr<Loop> loop_;
+  const std::unique_ptr<EngineLoop> loop_;
   std::thread thread_;
 };
 

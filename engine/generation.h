@@ -22,33 +22,33 @@ struct GenerationRequest {
 
   SamplingParameters sampling;
   int max_new_tokens = 128;
-  int min_new_tokens = 0;                // end-of-text and stop ids are not drawn before
+  int min_new_tokens = 0;  // end-of-text and stop ids are not drawn before
   bool ignore_eos = false;
   std::vector<std::string> stop_strings;
   std::vector<int32_t> stop_ids;
 
-  bool log_probs = false;                // of each generated token
-  int top_log_probs = 0;                 // and of the n likeliest at its place
-  bool prompt_log_probs = false;         // of each token of the prompt but the first
+  bool log_probs = false;         // of each generated token
+  int top_log_probs = 0;          // and of the n likeliest at its place
+  bool prompt_log_probs = false;  // of each token of the prompt but the first
 
   // Instead of generating: capture the keys and values of the prompt. Then max_new_tokens is 0.
   bool capture = false;
 
-  int max_chunk = 0;                     // most prompt tokens in one step; 0: the engine's choice
+  int max_chunk = 0;  // most prompt tokens in one step; 0: the engine's choice
   absl::Time deadline = absl::InfiniteFuture();
 };
 
 // Some of the answer, in order. Pieces follow one another; the last says so.
 struct GenerationOutput {
-  std::string text;                       // whole UTF-8 characters; may be empty
-  std::vector<int32_t> token_ids;         // one for each generated token since the last piece
-  std::vector<LogProbs> log_probs;        // as many, if asked for
-  std::vector<LogProbs> prompt_log_probs; // once, if asked for: for the prompt's tokens 1 …
+  std::string text;                        // whole UTF-8 characters; may be empty
+  std::vector<int32_t> token_ids;          // one for each generated token since the last piece
+  std::vector<LogProbs> log_probs;         // as many, if asked for
+  std::vector<LogProbs> prompt_log_probs;  // once, if asked for: for the prompt's tokens 1 …
 };
 
 enum class FinishReason {
-  kLength,      // max_new_tokens
-  kEndOfText,   // the model's end-of-text token (which is the last of the ids, not in the text)
+  kLength,     // max_new_tokens
+  kEndOfText,  // the model's end-of-text token (which is the last of the ids, not in the text)
   kStopString,
   kStopToken,
 };
@@ -63,8 +63,8 @@ struct GenerationSummary {
   std::optional<PrefixTensor> captured;
 };
 
-// Where a request's answer goes. Called on the engine thread, one call at a time; must not block and
-// must bound what it keeps (a request makes at most max_new_tokens pieces and one end).
+// Where a request's answer goes. Called on the engine thread, one call at a time; must not block
+// and must bound what it keeps (a request makes at most max_new_tokens pieces and one end).
 class GenerationSink {
  public:
   virtual ~GenerationSink() = default;

@@ -125,8 +125,8 @@ void Sequence::Append(int32_t token, GenerationOutput* output) {
     finished_ = FinishReason::kStopToken;
   } else {
     const std::string_view bytes = tokenizer_.TokenBytes(token);
-    output->text = new_tokens() < request_.min_new_tokens ? text_.PushBeforeStops(bytes)
-                                                          : text_.Push(bytes);
+    output->text =
+        new_tokens() < request_.min_new_tokens ? text_.PushBeforeStops(bytes) : text_.Push(bytes);
     if (text_.stopped()) {
       finished_ = FinishReason::kStopString;
     } else if (new_tokens() == request_.max_new_tokens) {
