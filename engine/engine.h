@@ -23,7 +23,7 @@ struct EngineOptions {
   int threads = 1;    // workers of a forward pass, the engine thread among them
   int max_rows = 32;  // rows in the batch at once; more cost each other time
   int max_queued_rows = 256;
-  int step_tokens = 256;  // tokens of one step; more: faster prompts, longer pauses for others
+  int step_tokens = 128;  // tokens of one step; more: faster prompts, longer pauses for others
   int pages = 0;          // of the KV cache, kPageSize positions each
 };
 

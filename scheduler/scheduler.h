@@ -27,7 +27,7 @@ using RowId = int64_t;
 struct SchedulerLimits {
   int max_rows = 32;          // rows in the batch at once
   int max_queued_rows = 256;  // rows that wait for their first step
-  int step_tokens = 256;      // tokens of one step: bounds how long others wait for a long prompt
+  int step_tokens = 128;      // tokens of one step: bounds how long others wait for a long prompt
   int pages = 0;              // pages of the KV cache
   int page_size = 16;         // tokens a page
 };

@@ -23,7 +23,7 @@ struct ServerOptions {
   int threads = 1;        // of a forward pass
   int max_rows = 32;      // requests in the batch; more: more tokens a second, each request slower
   int max_queue = 256;    // requests that wait; more: longer waits before a refusal
-  int step_tokens = 256;  // of one step; more: faster prompts, longer pauses for other requests
+  int step_tokens = 128;  // of one step; more: faster prompts, longer pauses for other requests
 
   int64_t kv_memory = int64_t{1} << 30;        // bytes of the KV cache
   int64_t prefix_memory = int64_t{512} << 20;  // bytes of resident prefixes
