@@ -22,7 +22,6 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetMaxReceiveMessageSize(kMaxReceivedBytes);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
@@ -78,17 +77,18 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& addre
                                                         const std::string& user,
                                                         const ClientOptions& options) {
   if (user.empty()) return absl::InvalidArgumentError("a user is required to connect");
-  std::shared_ptr<grpc::Channel> channel = MakeChannel(address);
+  const std::shared_ptr<grpc::Channel> channel = MakeChannel(address);
   const absl::Time now = absl::Now();
   const absl::Time refused_until = now + options.wait_for_server;
   if (!WaitUntilReady(*channel, std::max(now + kConnectTimeout, refused_until), refused_until)) {
     return absl::UnavailableError(absl::StrCat("no prefixd answers at ", address,
                                                "; is it running, and is this its address?"));
   }
-  return std::unique_ptr<Client>(new Client(std::move(channel), user, options.deadline));
+  return std::unique_ptr<Client>(new Client(channel, user, options.deadline));
 }
 
-Client::Client(std::shared_ptr<grpc::Channel> channel, std::string user, absl::Duration deadline)
+Client::Client(const std::shared_ptr<grpc::Channel>& channel, std::string user,
+               absl::Duration deadline)
     : user_(std::move(user)),
       deadline_(deadline),
       generation_(v1::GenerationService::NewStub(channel)),

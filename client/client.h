@@ -117,7 +117,7 @@ class Client {
   class Call;
   class CallRegistry;
 
-  Client(std::shared_ptr<grpc::Channel> channel, std::string user, absl::Duration deadline);
+  Client(const std::shared_ptr<grpc::Channel>& channel, std::string user, absl::Duration deadline);
 
   // "users/ada/tasks/support", of a version above 0 with "/versions/3".
   std::string ResourceName(const std::string& task, int64_t version = 0) const;

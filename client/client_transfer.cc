@@ -51,6 +51,7 @@ absl::StatusOr<v1::Prefix> Client::UploadPrefix(const NewVersion& version, const
                                                 ProgressCallback on_progress) {
   PREFIXD_ASSIGN_OR_RETURN(const Source source, OpenSource(path));
   const std::string_view bytes = source.tensors->bytes();
+  const auto total = static_cast<int64_t>(bytes.size());
 
   v1::UploadPrefixRequest message;
   v1::UploadPrefixRequest::Header& header = *message.mutable_header();
@@ -65,13 +66,13 @@ absl::StatusOr<v1::Prefix> Client::UploadPrefix(const NewVersion& version, const
   v1::Prefix prefix;
   const auto writer = prefixes_->UploadPrefix(call.context(), &prefix);
   bool open = writer->Write(message);
-  on_progress(0, bytes.size());
+  on_progress(0, total);
   for (size_t sent = 0; open && sent < bytes.size();) {
     const std::string_view chunk = bytes.substr(sent, kChunkBytes);
     message.set_chunk(std::string(chunk));
     open = writer->Write(message);
     sent += chunk.size();
-    if (open) on_progress(sent, bytes.size());
+    if (open) on_progress(static_cast<int64_t>(sent), total);
   }
   if (open) writer->WritesDone();  // a refusal ends the stream early; Finish tells why
   const absl::Status status = FromGrpcStatus(writer->Finish());

@@ -114,7 +114,7 @@ absl::Status RunDemo(const DemoPlan& plan, DemoClients& clients, DemoBoard& boar
   for (const DemoRequest& request : plan.requests) board.AddRow(request.user, request.task);
   std::vector<std::thread> callers;
   for (size_t i = 0; i < plan.requests.size(); ++i) {
-    callers.emplace_back([&, i] { Send(plan.requests[i], i, clients, board); });
+    callers.emplace_back([&, i] { Send(plan.requests[i], static_cast<int>(i), clients, board); });
   }
   const absl::Status switched = SwitchAndFollowUp(plan, NumberOf(second.name()), clients, board);
   for (std::thread& caller : callers) caller.join();

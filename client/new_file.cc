@@ -22,7 +22,7 @@ absl::Status SyncDirectoryOf(const std::string& path) {
   const std::string directory = std::filesystem::absolute(path).parent_path();
   const int descriptor = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return ErrnoError("open", directory);
-  const absl::Status status =
+  absl::Status status =
       fsync(descriptor) == 0 ? absl::OkStatus() : ErrnoError("write to the disk", directory);
   close(descriptor);
   return status;

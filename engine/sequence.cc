@@ -124,7 +124,7 @@ void Sequence::Append(int32_t token, GenerationOutput* output) {
   } else if (Contains(request_.stop_ids, token)) {
     finished_ = FinishReason::kStopToken;
   } else {
-    const std::string_view bytes = tokenizer_.TokenBytes(token);
+    const std::string_view bytes = tokenizer_.TokenBytes(token, /*keep_special=*/false);
     output->text =
         new_tokens() < request_.min_new_tokens ? text_.PushBeforeStops(bytes) : text_.Push(bytes);
     if (text_.stopped()) {

@@ -82,7 +82,7 @@ class Tokenizer {
 
   // The bytes of one token. They need not be whole characters. A special token's bytes are empty
   // unless `keep_special`. Empty for an id that no token has.
-  virtual std::string_view TokenBytes(int32_t id, bool keep_special = false) const = 0;
+  virtual std::string_view TokenBytes(int32_t id, bool keep_special) const = 0;
 
   virtual int size() const = 0;
 };

@@ -155,7 +155,9 @@ TEST_F(EngineTest, AFullQueueRefusesAndRecovers) {
 }
 
 TEST_F(EngineTest, ACancelledRowLeaves) {
-  const auto sink = Submit(Request("A", 19'000));
+  GenerationRequest request = Request("A", 19'000);
+  request.ignore_eos = true;
+  const auto sink = Submit(request);
   sink->WaitForTokens(3);
   engine_->Cancel(last_id_);
   EXPECT_TRUE(absl::IsCancelled(sink->Wait().status));

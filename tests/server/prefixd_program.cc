@@ -59,8 +59,15 @@ PrefixdProgram::PrefixdProgram(const std::vector<std::string>& arguments) {
 
 PrefixdProgram::~PrefixdProgram() {
   if (pid_ > 0) {
-    kill(pid_, SIGKILL);
-    Wait();
+    int status = 0;
+    if (waitpid(pid_, &status, WNOHANG) == 0) {
+      kill(pid_, SIGKILL);
+      Wait();
+    } else {
+      pid_ = -1;
+      Wait();
+      ADD_FAILURE() << "the program had ended with status " << status << ":\n" << log_;
+    }
   }
   close(log_fd_);
 }

@@ -275,7 +275,9 @@ TEST_F(RealModelTest, ACapturedTextAnswersAsTheTextItself) {
   short_one.add_tasks("persona");
   const Answer expected = client.Generate(whole);
   ASSERT_TRUE(expected.status.ok()) << expected.status.error_message();
-  EXPECT_EQ(client.Generate(short_one).ids, expected.ids);
+  const Answer answer = client.Generate(short_one);
+  ASSERT_TRUE(answer.status.ok()) << answer.status.error_message();
+  EXPECT_EQ(answer.ids, expected.ids);
 }
 
 TEST_F(RealModelTest, StopsWithAStreamUnderWay) {

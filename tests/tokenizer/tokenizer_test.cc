@@ -35,7 +35,7 @@ TEST(TokenizerTest, MergesInTheOrderOfTheRanks) {
   EXPECT_THAT(Encode(*tokenizer, "abab"), ElementsAre(257, 257));
   EXPECT_THAT(Encode(*tokenizer, ""), IsEmpty());
   EXPECT_EQ(tokenizer->size(), 259);
-  EXPECT_EQ(tokenizer->TokenBytes(258), "abc");
+  EXPECT_EQ(tokenizer->TokenBytes(258, /*keep_special=*/false), "abc");
 }
 
 TEST(TokenizerTest, NeverMergesAcrossWords) {
@@ -60,9 +60,9 @@ TEST(TokenizerTest, SpecialTokensAreParsedOrReadAsText) {
   EXPECT_THAT(Encode(*tokenizer, "a<s>b"), ElementsAre('a', 300, 'b'));
   EXPECT_THAT(Encode(*tokenizer, "<s>b", SpecialTokens::kAsText), ElementsAre('<', 's', '>', 'b'));
   EXPECT_THAT(Encode(*tokenizer, "<s>>", SpecialTokens::kAsText), ElementsAre(301));
-  EXPECT_EQ(tokenizer->TokenBytes(300), "");
+  EXPECT_EQ(tokenizer->TokenBytes(300, /*keep_special=*/false), "");
   EXPECT_EQ(tokenizer->TokenBytes(300, /*keep_special=*/true), "<s>");
-  EXPECT_EQ(tokenizer->TokenBytes(301), "<s>>");
+  EXPECT_EQ(tokenizer->TokenBytes(301, /*keep_special=*/false), "<s>>");
 }
 
 // A user's text must not become a control token, whatever the vocabulary holds.
@@ -114,7 +114,8 @@ TEST(TokenizerTest, TokensThatDoNotExistHaveNoBytes) {
   TokenizerSpec spec = ByteSpec();
   spec.vocabulary.resize(260);
   const auto tokenizer = MakeTokenizer(spec);
-  for (int32_t id : {-1, 258, 260, 1 << 30}) EXPECT_EQ(tokenizer->TokenBytes(id), "");
+  for (int32_t id : {-1, 258, 260, 1 << 30})
+    EXPECT_EQ(tokenizer->TokenBytes(id, /*keep_special=*/false), "");
 }
 
 TEST(TokenizerTest, RefusesDamagedSpecs) {
