@@ -95,9 +95,8 @@ class FileLock {
     }
     if (flock(lock.descriptor_, LOCK_EX | LOCK_NB) == 0) return lock;
     if (errno != EWOULDBLOCK) return absl::ErrnoToStatus(errno, StrCat("cannot lock ", path));
-    return absl::UnavailableError(
-        StrCat("another process uses the store (it holds ", path,
-               "): stop it, or name another file; several servers can share a PostgreSQL store"));
+    return absl::UnavailableError(StrCat("another process uses the store (it holds ", path,
+                                         "): stop it, or name another file"));
   }
 
   FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
