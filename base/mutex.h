@@ -77,8 +77,8 @@ class CondVar {
   bool WaitWithTimeout(Mutex* mutex, absl::Duration timeout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
 #ifdef PREFIXD_STD_MUTEX
     std::unique_lock<std::mutex> lock(mutex->mutex_, std::adopt_lock);
-    const bool expired = condition_.wait_for(lock, absl::ToChronoNanoseconds(timeout)) ==
-                         std::cv_status::timeout;
+    const bool expired =
+        condition_.wait_for(lock, absl::ToChronoNanoseconds(timeout)) == std::cv_status::timeout;
     lock.release();
     return expired;
 #else
