@@ -20,6 +20,10 @@ SchedulerLimits ToSchedulerLimits(const EngineOptions& options) {
   };
 }
 
+absl::Status ShuttingDown() {
+  return absl::UnavailableError("the server is shutting down: send the request elsewhere");
+}
+
 }  // namespace
 
 EngineLoop::EngineLoop(const Model* model, const Tokenizer* tokenizer, const EngineOptions& options,
@@ -52,6 +56,7 @@ absl::Status EngineLoop::Init() {
 void EngineLoop::Run() {
   while (TakeMail()) Step();
 }
+
 absl::StatusOr<RowId> EngineLoop::Submit(GenerationRequest request,
                                          std::shared_ptr<GenerationSink> sink) {
   PREFIXD_RETURN_IF_ERROR(CheckGenerationRequest(request, model_.config()));
@@ -67,7 +72,7 @@ absl::StatusOr<RowId> EngineLoop::Submit(GenerationRequest request,
 
   const MutexLock lock(&mutex_);
   if (draining_ || stopping_) {
-    return absl::UnavailableError("the server is shutting down: send the request elsewhere");
+    return ShuttingDown();
   }
   if (queued_ >= options_.max_queued_rows) {
     return absl::ResourceExhaustedError(
@@ -96,7 +101,7 @@ void EngineLoop::Drain(absl::Time deadline) {
     if (left <= absl::ZeroDuration()) break;
     ended_.WaitWithTimeout(&mutex_, left);
   }
-  stop_reason_ = absl::UnavailableError("the server is shutting down");
+  stop_reason_ = ShuttingDown();
   mail_.Signal();
   while (open_ > 0) ended_.Wait(&mutex_);
 }
@@ -104,7 +109,7 @@ void EngineLoop::Drain(absl::Time deadline) {
 void EngineLoop::Stop() {
   const MutexLock lock(&mutex_);
   stopping_ = true;
-  stop_reason_ = absl::UnavailableError("the server is shutting down");
+  stop_reason_ = ShuttingDown();
   mail_.Signal();
 }
 

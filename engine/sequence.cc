@@ -73,13 +73,15 @@ Sequence::Sequence(GenerationRequest request, const ModelConfig& config, const T
   sampler_.AddPrompt(request_.prompt);
 }
 
-bool Sequence::WantsPromptLogProbs() const {
-  return request_.prompt_log_probs && prompt_log_probs_.size() + 1 < request_.prompt.size();
+// They are told with the first token: after it, a preempted row only runs its prompt again.
+bool Sequence::WantsPromptLogProbs(int first) const {
+  const auto prompt = static_cast<int>(request_.prompt.size());
+  return request_.prompt_log_probs && new_tokens() == 0 && first < prompt &&
+         static_cast<int>(prompt_log_probs_.size()) + 1 < prompt;
 }
 
 int Sequence::LogitsWanted(int first, int count, bool samples) const {
-  const bool in_prompt = first < static_cast<int>(request_.prompt.size());
-  if (in_prompt && WantsPromptLogProbs()) return count;
+  if (WantsPromptLogProbs(first)) return count;
   return samples && !request_.capture ? 1 : 0;
 }
 
@@ -97,9 +99,7 @@ void Sequence::AddPromptLogProbs(int first, int count, std::span<const float> lo
 GenerationOutput Sequence::Advance(int first, int count, bool samples,
                                    std::span<const float> logits) {
   GenerationOutput output;
-  if (LogitsWanted(first, count, samples) == count && WantsPromptLogProbs()) {
-    AddPromptLogProbs(first, count, logits);
-  }
+  if (WantsPromptLogProbs(first)) AddPromptLogProbs(first, count, logits);
   if (!samples || finished_) return output;
   if (new_tokens() == 0) output.prompt_log_probs = std::move(prompt_log_probs_);
   if (request_.capture) {

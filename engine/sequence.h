@@ -45,7 +45,8 @@ class Sequence {
   std::optional<FinishReason> finished() const { return finished_; }
 
  private:
-  bool WantsPromptLogProbs() const;
+  // Whether a chunk that begins at `first` still has log-probabilities of the prompt to tell.
+  bool WantsPromptLogProbs(int first) const;
   void AddPromptLogProbs(int first, int count, std::span<const float> logits);
   void Append(int32_t token, GenerationOutput* output);
   bool Contains(std::span<const int32_t> ids, int32_t token) const;

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
+#include <string>
 #include <vector>
 
 #include "tests/base/temp_directory.h"
@@ -50,6 +52,17 @@ TEST(FlagsTest, ReadsAFile) {
   EXPECT_EQ(options.model, "m.gguf");
   EXPECT_EQ(options.kv_memory, 64 << 20);
   EXPECT_EQ(options.max_rows, 8) << "the command line goes first";
+}
+
+TEST(FlagsTest, ReadsTheFileThatIsShipped) {
+  const char* const source = std::getenv("PREFIXD_SOURCE_DIR");
+  ASSERT_NE(source, nullptr);
+  const std::string path = std::string(source) + "/deploy/prefixd.conf";
+  const ServerOptions options = MustParse({"--config", path.c_str()});
+  EXPECT_EQ(options.model, "/var/lib/prefixd/model.gguf");
+  EXPECT_EQ(options.step_tokens, 128);
+  EXPECT_EQ(options.shutdown_grace, absl::Seconds(30));
+  EXPECT_TRUE(CheckServerOptions(options).ok());
 }
 
 TEST(FlagsTest, RefusesWhatItDoesNotKnow) {
